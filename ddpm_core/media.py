@@ -125,12 +125,19 @@ def _colours(first: np.ndarray, pictures, palette: np.ndarray | None) -> np.ndar
     elif palette is not None:
         chosen = np.asarray(palette, np.uint8)
     else:
+        # Half of them are the last picture's, which stays: noise would leave it few.
         some = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, 12)})
-        sample = Image.fromarray(np.concatenate([pictures[i] for i in some]))
-        chosen = np.reshape(sample.quantize(256, Image.Quantize.MEDIANCUT).getpalette(), (-1, 3))
+        samples = pictures[-1], np.concatenate([pictures[i] for i in some])
+        chosen = np.concatenate([_colours_of(pixels, 128) for pixels in samples])
     colours = np.zeros((256, 4), np.uint8)
     colours[:, 0], colours[: len(chosen), 1:] = 255, chosen
     return colours
+
+
+def _colours_of(pixels: np.ndarray, most: int) -> np.ndarray:
+    """(n, 3): the colours that stand for those of a picture, (H, W, 3)."""
+    quantized = Image.fromarray(pixels).quantize(most, Image.Quantize.MEDIANCUT)
+    return np.reshape(quantized.getpalette(), (-1, 3))[:most]
 
 
 def _indices(pixels: np.ndarray, colours: np.ndarray) -> np.ndarray:

@@ -122,6 +122,15 @@ def test_a_palette_of_ones_own_is_kept(tmp_path):
     np.testing.assert_array_equal(frames_of(tmp_path / "a.gif"), np.stack(images))
 
 
+def test_the_last_picture_of_a_gif_keeps_its_colours_though_noise_came_before_it(tmp_path):
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 256, (64, 64, 3)).astype(np.uint8) for _ in range(20)]
+    shades = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    last = np.stack([100 + shades // 2, 80 + shades // 4, 140 - shades // 4], axis=-1)
+    save_animation([*noise, last], tmp_path / "a.gif")
+    assert np.abs(frames_of(tmp_path / "a.gif")[-1].astype(int) - last).max() < 7
+
+
 @pytest.mark.parametrize("stride, indices", [(3, [0, 3, 6, 9, 10]), (99, [0, 10])])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_film_is_strided_and_keeps_both_ends_in_every_format(tmp_path, kind, stride, indices):

@@ -86,7 +86,7 @@ def test_link_and_picture_are_of_the_step_under_the_cursor(visit, tmp_path):
     visitor.press("ArrowLeft")
     visitor.stands_at(1)
     button.click()
-    expect(button).to_have_text("Copied, at step 1")
+    expect(button).to_have_text("Copied, at this step")
     assert download(visitor, tmp_path, "PNG", button="png")[0].name.endswith("-frame1.png")
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     visitor.open(link.removeprefix(visitor.url)).wait_for_file("frames")

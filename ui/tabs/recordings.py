@@ -19,6 +19,7 @@ from ddpm_core.sampling import scale_sheet
 from ..gradio_internals import file
 
 FOLDER = Path(__file__).parent / "recorded"
+MODEL = "mnist-conditional"  # of all but the races
 FRAMES = 61  # of each lane: enough to look fluid, and small
 PNG = "data:image/png;base64,"
 
@@ -96,7 +97,7 @@ def main() -> None:
         request = progress.key.request
         words = f"{' against '.join(progress.key.models)}, seed {request.seed}"
         print(view.name, save(view.name, player.film(view.name, lanes, recorded=words)), "bytes")
-    name = "mnist-conditional"
+    name = MODEL
     request = guidance_controls.default_for(studio.model(name))
     request = replace(request, n=1, label=3, sampler="dpm_solver_pp")
     for sheet, labels in (("strip", None), ("atlas", range(10))):

@@ -479,7 +479,7 @@ def _verdict(model: Model, thought: Thought) -> str:
 def _account(inversion: Inversion) -> str:
     return (
         f"{inversion.steps} steps of DDIM each way, float32, $\\hat x_0$ not clipped, up to "
-        f"$t = {inversion.time}$. The picture that came back differs from yours by "
-        f"{inversion.rmse:.4f} per pixel (RMSE: root mean square; black is −1, white 1): a PSNR of "
-        f"{inversion.psnr:.1f} dB, the more the nearer."
+        f"$t = {inversion.time}$. How far the picture that came back is from yours: RMSE "
+        f"{inversion.rmse:.4f} per pixel (the root of the mean square; black is −1, white is 1), "
+        f"PSNR {inversion.psnr:.1f} dB (the more, the nearer)."
     )

@@ -16,7 +16,7 @@ from ddpm_core.recorder import Frames, contact_sheet
 from ddpm_core.sampling import Run, scale_sheet
 from lab.measure.metrics import REAL_DISTANCE
 
-from ...events import AT_ONCE, LATEST, STREAM, words_of
+from ...events import AT_ONCE, LATEST, QUIET, STREAM, words_of
 from ...runs.runs import MEASURED_AT_A_TIME, Key, Studio
 from ...runs.ticket import Ticket
 from ...sharing import files, permalinks, share_panel
@@ -192,6 +192,16 @@ class Atlas(SheetTool):
     has_few = has_classes = True
     label = "Classes by scale; choose one to run it"
     looks = {"rows": 10, "columns": len(guidance_controls.S_ATLAS)}
+
+    def connect(self, tab) -> None:
+        super().connect(tab)
+        of, shown = tab.controls.parts["model"], [self.shows, self.sheet]
+        of.change(self.leave, [of, self.sheet], shown, **QUIET)
+
+    def leave(self, model: str, sheet: Sheet | None):
+        """Empty it for another model than drew it: its rows are the classes of that one."""
+        drawn_by = sheet.model if sheet else recordings.MODEL
+        return (gr.skip(), gr.skip()) if model == drawn_by else (self.empty(self.idle), None)
 
     def lay_buttons(self, prefix: str) -> None:
         with gr.Row(elem_classes="keep"):

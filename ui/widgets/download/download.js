@@ -60,7 +60,7 @@ export function mount({ root, options, find, on, props, trigger }) {
     const rest = atRest();
     await copy(rest ? `${link}&step=${rest.step}` : link);
     button.focus();
-    button.firstChild.textContent = rest ? `Copied, at step ${rest.step}` : "Copied";
+    button.firstChild.textContent = rest ? "Copied, at this step" : "Copied";
     setTimeout(() => (button.firstChild.textContent = "Copy link"), TOLD);
   }
 

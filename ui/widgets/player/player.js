@@ -83,7 +83,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     if (root.dataset.state === "drawn" && value.order === newest) return;
     // Somebody who followed a link would take a recording for what it leads to.
     if (value.recorded && window.page.awaits(root)) return ask();
-    if (value.kind === "error" || (value.order ?? newest) !== newest) heard();
+    if (value.kind === "error" || value.recorded || (value.order ?? newest) !== newest) heard();
     newest = value.order ?? newest;
     if (value.order && !value.recorded) window.page.hears(root, value.order);
     clearTimeout(resting);
