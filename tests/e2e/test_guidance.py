@@ -231,8 +231,8 @@ def test_the_ends_of_the_interval_follow_mouse_and_keys(follow):
     mouse.up()
 
 
-def test_an_atlas_goes_with_the_model_that_drew_it(follow):
-    visitor = follow(f"{CFG}2&n=1&steps=2")
+def test_an_atlas_goes_with_the_model_that_drew_it(visit):
+    visitor = visit(f"{CFG}2&n=1&steps=2")
     settle(visitor, 2)
     options = visitor.go_to("Atlas").part("guidance-atlas").get_by_role("option")
     expect(options).not_to_have_count(0)
