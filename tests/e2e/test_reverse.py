@@ -117,6 +117,14 @@ def test_two_schedules_race_from_one_noise_on_one_cursor_and_leave_as_a_film(vis
     path, _ = download(visitor, tmp_path, "GIF · 21 frames", RACE)
     note = json.loads(read_note(path))
     assert (note["race"], note["against"], note["seed"]) == ("schedules", "mnist-cosine", 4)
+    # Its link leads to the same states.
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.click(f"{RACE}-copy")
+    expect(visitor.part(f"{RACE}-copy")).to_contain_text("at this step")
+    link = visitor.page.evaluate("navigator.clipboard.readText()")
+    visitor.open(link.removeprefix(visitor.url))
+    for i, t in enumerate(times):
+        expect(lane(visitor, "schedules", i)).to_have_attribute("data-t", str(t))
 
 
 def test_a_race_is_looked_at_by_panes_curves_and_keys_and_its_cursor_stays_while_it_runs(visit):

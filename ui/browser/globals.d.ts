@@ -35,8 +35,8 @@ interface Window {
     linked(place: string, query: string, isUnderWay?: boolean): void;
     awaits(player: HTMLElement): boolean;
     hears(player: HTMLElement, order: number): void;
-    takeStep(player: HTMLElement, order: number): number | null;
-    rest(place: string): { step: number, frame: number | null } | null;
+    takeRest(player: HTMLElement, order: number): { step?: number, logSnr?: number } | null;
+    rest(place: string): { query: string, frame: number | null } | null;
     link(place: string): string;
     embedding(place: string): string;
     open(place: string): Promise<void>;

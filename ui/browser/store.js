@@ -11,7 +11,7 @@
   let addressed = placeOf(params());
   let led = addressed; // the place that the address, or what was opened last, leads to
   let going = addressed; // the same while the page is on its way there, or nothing
-  let firstStep = stepOf(params().get("step")); // at which the run of the address rests first
+  let firstRest = restOf(params()); // where the run of the address rests first
   let firstRun = null; // the order of that run
   let hasBegun = false; // until then the tab that the page opens with is the page's doing
   let byKey = false; // the last thing that was pressed was a key
@@ -24,7 +24,7 @@
     linked,
     awaits,
     hears,
-    takeStep,
+    takeRest,
     rest,
     link,
     embedding,
@@ -81,24 +81,28 @@
     if (firstRun === null && player.matches(ofStage(led))) firstRun = order;
   }
 
-  /** The step at which the run that the address named rests first, told once; or nothing. */
-  function takeStep(player, order) {
-    if (firstStep === null || order !== firstRun || !player.matches(ofStage(led))) return null;
-    const asked = firstStep;
-    firstStep = null;
+  /** The step, or the log-SNR, at which the run that the address named rests first, told once; or
+   * nothing. */
+  function takeRest(player, order) {
+    if (firstRest === null || order !== firstRun || !player.matches(ofStage(led))) return null;
+    const asked = firstRest;
+    firstRest = null;
     return asked;
   }
 
-  function stepOf(text) {
-    return /^\d+$/.test(text) ? Number(text) : null;
+  function restOf(named) {
+    const [step, logSnr] = [named.get("step"), named.get("log_snr")];
+    if (/^-?\d+(\.\d+)?$/.test(logSnr)) return { logSnr: Number(logSnr) };
+    return /^\d+$/.test(step) ? { step: Number(step) } : null;
   }
 
-  /** Where the cursor of a place's film rests: the step, and the number of the frame; nothing at
-   * the film's end, and while it plays. */
+  /** Where the cursor of a place's film rests: in a link's words, and the number of the frame;
+   * nothing at the film's end, and while it plays. */
   function rest(place) {
-    const { state, step: under, frame, plays } = find(ofStage(place))?.dataset ?? {};
+    const { state, step: under, logSnr, frame, plays } = find(ofStage(place))?.dataset ?? {};
     if (state !== "film" || !under || plays !== undefined) return null;
-    return { step: Number(under), frame: frame ? Number(frame) : null };
+    const query = logSnr ? `log_snr=${logSnr}` : `step=${under}`;
+    return { query, frame: frame ? Number(frame) : null };
   }
 
   /** The whole link of a place's run, or nothing. */
@@ -189,7 +193,7 @@
 
   function lead(place) {
     led = place;
-    firstStep = null; // it was of the address
+    firstRest = null; // it was of the address
     takeFocus(place);
     return open(place);
   }

@@ -19,14 +19,13 @@ from lab.process.forward import ForwardFilm
 from ..gradio_internals import get_upload_folder
 from ..runs.player_values import columns
 from ..runs.races import RaceKey
-from ..runs.runs import Key, Progress, Studio
+from ..runs.runs import Progress, Studio
 from ..widgets.component import cached
 from ..widgets.download.download import Choice, Taken
 from . import forward_links, permalinks
 
-# The width of an enlarged picture, unless twice its own is more; the pixels of all frames.
-SIDE = 480
-PIXELS = 16 * 10**6
+# An enlarged picture has about as many pixels, whatever its shape; all frames of a film have fewer.
+PICTURE, FILM = 480**2, 16 * 10**6
 WALK_MS = 120  # each frame of a film from one seed to another
 
 
@@ -38,14 +37,16 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     """
     progress = asked(studio, choice)
     if isinstance(progress.key, RaceKey):
-        return _race(progress, tab, choice)
+        return _race(studio, progress, tab, choice)
     request, width = progress.key.request, columns(progress)
     steps = f"{request.sampler}-{progress.steps_done}steps"
     frames: Sequence = Frames(progress.film, choice.panes, choice.stride, width)
     panes = ("x",) if choice.frame is None else choice.panes
     picture = choice.picture(Frames(progress.film, panes, columns=width))
     options = {}
-    name = f"{_model_and_class(studio, progress.key)}-seed{request.seed}"
+    name = f"{_model_and_class(studio, progress)}-seed{request.seed}"
+    if progress.key.branch_at is not None:
+        name = f"{name}-branch{progress.key.branch_at}"
     if request.toward is not None and request.n > 1:
         name, options = f"{name}-to-{request.toward}", {"frame_ms": WALK_MS}
         frames = there_and_back(progress.film.images(), request.n)[:: choice.stride]
@@ -61,12 +62,14 @@ def kept(studio: Studio, tab: str, choice: Choice) -> Taken:
     )
 
 
-def _model_and_class(studio: Studio, key: Key) -> str:
+def _model_and_class(studio: Studio, progress: Progress) -> str:
     """Begins a file's name: with the class and the guidance, where all images have the same."""
+    key = progress.key
     request, parts = key.request, [permalinks.stem(key.model)]
-    if isinstance(request.label, int) and not key.beside and request.mix is None:
+    several = not isinstance(key, RaceKey) and key.beside
+    if isinstance(request.label, int) and not several and request.mix is None:
         parts.append(re.sub(r"\W+", "_", request.classes(studio.model(key.model))[request.label]))
-    if request.guidance != "none" and not key.beside:
+    if request.guidance != "none" and not several:
         parts.append(f"{request.guidance}{request.guidance_scale:g}")
     return "-".join(parts)
 
@@ -100,15 +103,16 @@ def note(studio: Studio, progress: Progress, tab: str | None = None) -> str:
     return Run(studio.model(key.model), key.requests, images=[]).describe(**fields)
 
 
-def _race(progress: Progress, tab: str, choice: Choice) -> Taken:
-    race, fields = progress.film, {"tab": tab}
+def _race(studio: Studio, progress: Progress, tab: str, choice: Choice) -> Taken:
+    race, key, fields = progress.film, progress.key, {"tab": tab}
     if progress.stopped:
         fields["stopped_after"] = [lane.frames - 1 for lane in race.lanes]
     count, picture = len(race.pictures(choice.panes, choice.stride)), race.pictures(choice.panes)[0]
     scale, large = (enlargement(picture.shape, frames) for frames in (count, 1))
+    lanes = [key.view, *filter(None, (key.error, permalinks.stem(key.against)))]
     return written(
         choice,
-        f"{progress.key.view}-seed{progress.key.request.seed}",
+        f"{_model_and_class(studio, progress)}-{'-'.join(lanes)}-seed{key.request.seed}",
         race.describe(**fields),
         race.pictures(choice.panes, choice.stride, scale=scale),
         choice.picture(race.pictures(choice.panes, scale=large)),
@@ -126,7 +130,7 @@ def forward(model: str, noised: ForwardFilm, picture: np.ndarray, seed: int, cho
         json.dumps(about),
         frames,
         noised.sheet(),
-        scale=min(2, enlargement(frames[0].shape, len(frames))),
+        scale=enlargement(frames[0].shape, len(frames)),
     )
 
 
@@ -201,8 +205,10 @@ def enlargement(shape: tuple[int, ...], frames: int) -> int:
 
     A long film is enlarged less: it is encoded while its visitor waits.
     """
-    most = math.sqrt(PIXELS / (frames * shape[0] * shape[1]))
-    return max(1, min(max(2, SIDE // shape[1]), int(most)))
+    pixels = shape[0] * shape[1]
+    return max(
+        1, int(min(max(2, math.sqrt(PICTURE / pixels)), math.sqrt(FILM / (frames * pixels))))
+    )
 
 
 def pace(frames: int) -> int:

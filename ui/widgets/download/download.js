@@ -58,7 +58,7 @@ export function mount({ root, options, find, on, props, trigger }) {
   async function copyLink() {
     const button = find(".download-copy");
     const rest = atRest();
-    await copy(rest ? `${link}&step=${rest.step}` : link);
+    await copy(rest ? `${link}&${rest.query}` : link);
     button.focus();
     button.firstChild.textContent = rest ? "Copied, at this step" : "Copied";
     setTimeout(() => (button.firstChild.textContent = "Copy link"), TOLD);

@@ -92,9 +92,9 @@ export function mount({ root, options, find, findAll, on, onSize, props, trigger
     stops = stopsOf(lanes);
     find(".plane-code code").textContent = film.python;
     setState("film");
-    const step = film.recorded ? null : window.page.takeStep(player, film.order);
-    const plays = step === null && isFirst && playback.motionIsWelcome();
-    goTo(step !== null ? nearest(frames, step, "index").place : plays ? 0 : isFirst ? 1 : place, true);
+    const step = film.recorded ? undefined : window.page.takeRest(player, film.order)?.step;
+    const plays = step === undefined && isFirst && playback.motionIsWelcome();
+    goTo(step !== undefined ? nearest(frames, step, "index").place : plays ? 0 : isFirst ? 1 : place, true);
     find(".player-status").textContent = `Finished: ${film.words}, ${film.calls} calls`;
     if (plays) playback.playOnceSeen();
     else playback.goOn();

@@ -194,10 +194,10 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     names = run.lanes.map((lane) => lane.name);
     settle();
     setState(beside || find(".player-error").hidden ? "film" : "error"); // said while it was on its way
-    const step = run.recorded ? null : window.page.takeStep(root, run.order);
-    const plays = step === null && !watched && !run.still && options.autoplay && stops.length > 1
+    const rest = run.recorded ? null : window.page.takeRest(root, run.order);
+    const plays = rest === null && !watched && !run.still && options.autoplay && stops.length > 1
       && playback.motionIsWelcome();
-    goTo(step !== null ? placeOf(step) : plays ? 0 : placeOn(axis, value), true);
+    goTo(rest ? placeOfRest(rest) : plays ? 0 : placeOn(axis, value), true);
     playback.goOn(); // the same run has other frames now
     if (!run.recorded) announce();
     if (!watched) comeIntoView();
@@ -304,7 +304,10 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
     const step = ends && !run.stopped ? "" : here.index;
     // The server numbers frames by t.
     const frame = ends || aligned === "logsnr" ? "" : stops.findLastIndex((stop) => stop <= place + CLOSE);
-    const detail = { index: here.index, t: here.t, run: run.name, tile, position: place, step, frame };
+    // Not below it: the frame that begins here would not be reached.
+    const level = axis.low + place * (axis.high - axis.low);
+    const logSnr = step !== "" && aligned === "logsnr" ? (Math.ceil(level * 1000 - 0.001) / 1000).toFixed(3) : "";
+    const detail = { index: here.index, t: here.t, run: run.name, tile, position: place, step, logSnr, frame };
     Object.assign(root.dataset, detail, { position: place.toFixed(4), frames: frames.length });
     root.dispatchEvent(new CustomEvent("player:cursor", { bubbles: true, detail }));
   }
@@ -312,7 +315,7 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
   function userGoesTo(target) {
     if (!run) return;
     playback.pause();
-    window.page.takeStep(root, run.order); // the visitor has chosen another
+    window.page.takeRest(root, run.order); // the visitor has chosen another
     goTo(target);
     head = place >= filled();
   }
@@ -323,6 +326,17 @@ export function mount({ root, options, find, findAll, on, onSize, element, trigg
 
   function placeOf(index) {
     return nearest(run.lanes[0].frames, index, "index").place;
+  }
+
+  /** Where a link has the cursor rest; one of a log-SNR aligns by it.
+   * @param {{ step?: number, logSnr?: number }} rest */
+  function placeOfRest({ step, logSnr }) {
+    if (logSnr === undefined) return placeOf(step);
+    if (!options.align.includes("logsnr")) return filled();
+    aligned = "logsnr";
+    refreshSwitches();
+    settle();
+    return placeOn(axis, logSnr);
   }
 
   function alignBy(choice) {
