@@ -61,8 +61,7 @@ def add(commands) -> None:
     begin.add_argument(
         "--init",
         metavar="CHECKPOINT",
-        help="begin a new run with the weights of a checkpoint of the same images and model, or of "
-        "one with fewer --blocks",
+        help="begin a new run with the weights of a checkpoint of the same model and images",
     )
     begin.add_argument(
         "--finetune",

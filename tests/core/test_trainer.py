@@ -16,8 +16,6 @@ import torch
 
 from ddpm_core import checkpoints, record
 from ddpm_core.errors import InvalidInput
-from ddpm_core.first_weights import go_on
-from ddpm_core.model import Config, Model
 from ddpm_core.schedules import NoiseSchedule
 from ddpm_core.trainer import Recipe, Trainer
 from ddpm_core.training import STATE
@@ -131,30 +129,6 @@ def test_a_checkpoint_of_another_model_or_other_images_is_no_beginning(
     begin.training["training_set"] = 4_000
     with pytest.raises(InvalidInput, match="its images differ"):
         trainer(tmp_path, mnist_root, begin=begin)
-
-
-@pytest.mark.parametrize("skips", ["all", "blocks"])
-def test_more_blocks_begin_with_what_those_of_the_checkpoint_predict(skips):
-    def config(*blocks) -> Config:
-        network = {"image_size": 8, "channels": [4, 8], "attention": [False, True], "groups": 2}
-        network |= {"num_classes": 2, "blocks": blocks, "skips": skips}
-        return Config(network, {"kind": "cosine"}, "epsilon", "", ["a", "b"])
-
-    model, larger = new_model(config(1, 2)), new_model(config(2, 4))
-    go_on(larger.unet, larger.config, ["", 0], model)
-    inputs = torch.randn(3, 1, 8, 8), torch.tensor([0, 500, 999]), torch.tensor([0, 1, 2])
-    expected, predicted = model.unet(*inputs), larger.unet(*inputs)
-    assert expected.abs().mean() > 0.1
-    torch.testing.assert_close(predicted, expected)
-    predicted.square().mean().backward()
-    for name, weight in larger.unet.named_parameters():
-        assert weight.grad.any() or "conv2" not in name, f"{name} would never learn"
-    with pytest.raises(InvalidInput, match="its model differ"):
-        go_on(model.unet, model.config, ["", 0], larger)
-
-
-def new_model(config) -> Model:
-    return Model("new", config, *config.build(), {})
 
 
 def record_of(folder) -> dict:
