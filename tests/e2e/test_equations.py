@@ -82,4 +82,4 @@ def test_guidance_has_the_runs_own_scale_and_push(follow):
     share = visitor.part("guidance-anatomy-0").locator("[data-number=share]").inner_text()
     percent, eps = map(number_in, share.split(" % of "))
     assert shown_number(visitor, 11, "eps") == pytest.approx(eps, rel=0.01)
-    assert percent == pytest.approx(100 * push / eps, rel=0.01)
+    assert percent == pytest.approx(100 * push / eps, rel=0.05)  # shown to two digits

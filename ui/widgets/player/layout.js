@@ -8,6 +8,7 @@ const NARROWEST = 108; // px, a lane whose name can still be read
 const SMALLEST = 2; // px for a pixel of an image; rather than smaller, the page is longer
 const CAPTION = 26; // px over a pane
 const UNDER = 244; // px from the pictures to the foot of the transport
+const LOWEST = 160; // px for the lanes
 const MARGIN = 8; // px around a picture, and between the panes of one lane among several
 
 /** Where a lane's tiles stand, in image pixels. A single long row is folded where it would be too
@@ -32,7 +33,7 @@ export function scaleFor({ wide, high }, width, height, density) {
 
 /** The arrangement of lanes, and of the panes within each, that shows pixels largest. The stage
     begins `above` px under the top of the page: it leaves room for its transport on a screen of
-    `height`. */
+    `height`, or, on one too low for that, once the page has scrolled to the pictures. */
 export function arrangement({ width, height, above, density, lanes, panes, grid: { wide, high } }) {
   const narrow = width < NARROW;
   const small = lanes > 2;
@@ -41,8 +42,9 @@ export function arrangement({ width, height, above, density, lanes, panes, grid:
   const caption = small && panes === 1 ? 0 : CAPTION;
   // On a phone, what is left beside the timeline with its switches.
   const part = narrow && lanes > 1 ? 0.62 : small && panes > 1 ? 0.72 : 0.58;
-  const most = narrow ? height - 230 : height - above - UNDER;
-  const room = Math.max(160, Math.min(part * height, most));
+  const left = height - above - UNDER;
+  const most = narrow ? height - 230 : left < LOWEST ? height - UNDER : left;
+  const room = Math.max(LOWEST, Math.min(part * height, most));
   // A phone has pixels to spare for two small panes; a narrow window of a coarse screen may not.
   const half = Math.floor((width - between * (panes - 1)) / panes);
   const finest = scaleFor({ wide, high }, half, Infinity, density) * density;

@@ -45,3 +45,9 @@ test("on a low screen pictures are smaller, so that the transport stays in view"
   const { caption, mat } = fit(930, 650, 1, 1, 2, one);
   assert.ok(120 + caption + mat + 240 <= 650);
 });
+
+test("on a screen too low for both, pictures and transport fill it once the page has scrolled", () => {
+  const one = { shape: [1, 28, 28, 1], columns: 1 };
+  const { scale, caption, mat } = fit(800, 480, 1, 2, 1, one);
+  assert.ok(scale >= 4 && 52 + caption + mat + 240 <= 480);
+});
