@@ -23,7 +23,7 @@ from torch import Tensor
 
 from . import diffusers_format, hub
 from .classifier import Classifier, ClassifierConfig
-from .errors import CheckpointError, InvalidInput, check_choice, check_int
+from .errors import CheckpointError, InvalidInput, check_choice, check_class_names, check_int
 from .fast import lay_out
 from .files import write
 from .hardware import find_device
@@ -209,6 +209,7 @@ def save(
         raise InvalidInput(f"{folder} holds a run, whose model it is: choose another folder")
     named = list(classes) or [str(number) for number in range(unet.num_classes)]
     config = Config(dict(unet.config), schedule.config, prediction, dataset, named)
+    check_class_names(named)
     with without_memory():
         config.build()
     check_record(training)

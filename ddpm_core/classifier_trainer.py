@@ -12,7 +12,7 @@ from torch import Tensor
 from . import data, fields
 from .classifier import Classifier, ClassifierConfig
 from .diffusion import q_sample
-from .errors import InvalidInput, check_int
+from .errors import InvalidInput, check_class_names, check_int
 from .training import Loop, LoopRecipe
 
 # Shares of T at which a noise-aware classifier is tested: t = 0, 50, 100, 200, ..., 999 of 1000.
@@ -53,6 +53,7 @@ class ClassifierRecipe(LoopRecipe):
         channels, size = images.pixels.shape[1], images.pixels.shape[-1]
         if not images.classes:
             raise InvalidInput("the images have no classes to tell apart")
+        check_class_names(images.classes)
         check_int("crop", self.crop, 0, size - 1)
         how = {"shift": self.shift, "rotate": self.rotate, "zoom": self.zoom}
         how |= {k: v for k, v in {"crop": self.crop, "flip": self.flip}.items() if v}

@@ -341,6 +341,8 @@ def _read_folder(folder: Path, size: int | None) -> Images:
         def find_classes(self, directory):
             names, _ = super().find_classes(directory)
             names = [name for name in names if any(map(is_shown, (folder / name).rglob("*")))]
+            if all(map(str.isdecimal, names)):
+                names.sort(key=int)  # not 0, 1, 10, 2
             return names, {name: number for number, name in enumerate(names)}
 
     def is_shown(path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 
 
 class InvalidInput(ValueError):
@@ -42,6 +43,16 @@ def check_choice(name: str, value, choices) -> str:
     if value not in tuple(choices):
         raise InvalidInput(f"unknown {name} {_brief(value)}; known: {', '.join(map(str, choices))}")
     return value
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuse a class that is called by another one's number: a request names it either way."""
+    for number, name in enumerate(names):
+        if name.isdecimal() and int(name) != number:
+            raise InvalidInput(
+                f"class {number} would be called {_brief(name)}: call classes by words, or by the "
+                "numbers from 0 on, without a gap"
+            )
 
 
 def _check_number(name: str, value) -> None:

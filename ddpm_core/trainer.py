@@ -13,7 +13,7 @@ from torch import Tensor
 from . import data, fields
 from .animation import save_png
 from .diffusion import PREDICTION_TYPES, denoising_loss
-from .errors import InvalidInput, check_int
+from .errors import InvalidInput, check_class_names, check_int
 from .model import Config, Model
 from .muon import Muon
 from .recorder import grid
@@ -105,6 +105,7 @@ class Recipe(LoopRecipe):
                 else "the images have no classes: give their labels too"
             )
         if self.conditional:
+            check_class_names(images.classes)
             model |= {"num_classes": len(images.classes), "null_class": self.p_uncond > 0}
         return Config(
             model=model,

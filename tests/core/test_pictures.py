@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_core import data
+from ddpm_core import Recipe, data
 from ddpm_core.errors import DataError, InvalidInput
 
 
@@ -53,6 +53,16 @@ def test_classes_are_the_folders_in_alphabetical_order_and_pixels_as_they_were_d
     assert sorted(tested.labels.tolist()) == [1, 1, 1, 2, 2, 2]
     for row, value in zip(tested.pixels, values(tested), strict=True):
         assert row[:, 2, 3].tolist() == [value, 0, 255 - value]
+
+
+def test_classes_called_by_numbers_are_those_numbers_or_refused(tmp_path):
+    write(tmp_path / "signs", {str(number): 3 for number in range(12)})
+    assert data.load("signs", "train", tmp_path).classes == tuple(map(str, range(12)))
+    write(tmp_path / "months", {str(number): 3 for number in range(1, 13)})
+    images = data.load("months", "train", tmp_path)
+    with pytest.raises(InvalidInput, match="class 0 would be called '1'"):
+        Recipe("months", conditional=True).config(images)
+    assert Recipe("months").config(images).classes == []
 
 
 @pytest.mark.parametrize("name", ["val", "validation"])
