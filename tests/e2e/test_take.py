@@ -88,6 +88,9 @@ def test_link_and_picture_are_of_the_step_under_the_cursor(visit, tmp_path):
     button.click()
     expect(button).to_have_text("Copied, at this step")
     assert download(visitor, tmp_path, "PNG", button="png")[0].name.endswith("-frame1.png")
+    for key, step in (("ArrowLeft", 0), ("ArrowRight", 1)):  # on to the next, from the button
+        visitor.page.keyboard.press(key)
+        visitor.stands_at(step)
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     visitor.open(link.removeprefix(visitor.url)).wait_for_file("frames")
     visitor.has_frames(3)

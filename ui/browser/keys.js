@@ -12,7 +12,9 @@
 
   const TYPED = "input:not([type=radio], [type=range], [type=checkbox]), textarea, select, [contenteditable]";
   const busy = (el) => el.closest?.(`${TYPED}, ${window.gradio.editor}`);
-  const USERS = "button, a, summary, [role=tab], input, [role=slider], .image-grid-scroll";
+  // What has a use of its own for the arrows, and for Space. Buttons have none for arrows.
+  const BY_ARROWS = "[role=tab], input, [role=slider], .image-grid-scroll";
+  const BY_SPACE = `${BY_ARROWS}, button, a, summary`;
 
   function pick(digit) {
     const group = first(".chips[id$='-label']", (el) => el.offsetParent);
@@ -26,9 +28,10 @@
   }
 
   function toPlayer(event) {
-    // A player hears its own; and the controls have uses of their own for all keys but R.
-    if (event.target.closest(".player")) return;
-    if (!/^[rR]$/.test(event.key) && event.target.closest(USERS)) return;
+    // A player hears its own.
+    if (event.defaultPrevented || event.target.closest(".player")) return;
+    const users = event.key === " " ? BY_SPACE : BY_ARROWS;
+    if (!/^[rR]$/.test(event.key) && event.target.closest(users)) return;
     const player = first(".player", isInView);
     if (!player) return; // the page is to scroll
     event.preventDefault();
