@@ -51,7 +51,10 @@ class FirstBeta(Fault):
 
     def check(self, request, schedule):
         if schedule.kind != "linear":
-            raise InvalidInput("first-beta is an error of the linear schedule")
+            raise InvalidInput(
+                "first-beta (β from 1e-3) is an error of the linear schedule: choose a model that "
+                "has one"
+            )
         if math.isclose(schedule.betas[0], FIRST_BETA, rel_tol=1e-6):
             raise InvalidInput("first-beta changes nothing: this schedule begins with 1e-3 itself")
 
@@ -65,7 +68,9 @@ class MissingRoot(Fault):
 
     def check(self, request, schedule):
         if (request.sampler, request.variance) != ("ddpm", "beta"):
-            raise InvalidInput("missing-root is an error of ddpm with variance beta")
+            raise InvalidInput(
+                "missing-root (σ without its root) is an error of ddpm with variance beta"
+            )
         if request.steps == 1:
             raise InvalidInput("missing-root is an error of the noise added; one step adds none")
         _check_betas("missing-root", schedule)

@@ -213,5 +213,11 @@ def test_an_error_is_put_back_beside_the_run_as_it_should_be_and_says_what_it_is
     expect(stage.get_by_role("alert")).to_contain_text("linear schedule")
     stage.get_by_role("button", name="Dismiss").click()
     visitor.wait("film", "race-break")
+    # An error that is chosen brings what it acts on.
+    visitor.choose("race-break-error", "not clipped")
+    visitor.wait_for_link(model="mnist-cosine", error="no-clip")
+    visitor.choose("race-break-error", "β from 1e-3")
+    visitor.wait_for_link(model="mnist-linear", error="first-beta")
+    expect(visitor.field("race-break-model")).to_have_value("mnist-linear")
     visitor.go_to("Samplers").wait("film", "race-samplers")  # where motion is unwelcome it rests
     expect(visitor.stage("race-samplers")).to_have_attribute("data-position", "1.0000")

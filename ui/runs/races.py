@@ -12,6 +12,7 @@ from ddpm_core.errors import check_choice, check_int
 from ddpm_core.recorder import film_bytes
 from lab.process.engine import Account
 from lab.process.race import ERRORS, FEW_STEPS, Lane, Race, broken, samplers, schedules
+from lab.process.report_errors import REPORT_ERRORS
 from lab.process.step_numbers import noise_share, step_numbers
 
 from ..widgets.player import player
@@ -80,6 +81,8 @@ def settled(studio: Studio, key: RaceKey) -> tuple[RaceKey, list]:
     request = replace(key.request, fault="none")
     if key.view == "samplers":  # it sets these itself
         request = replace(request, sampler="ddpm", steps=models[0].schedule.num_timesteps)
+    if key.error in REPORT_ERRORS:
+        studio.allowed(key.model, replace(request, fault=key.error))
     key = replace(key, request=studio.allowed(key.model, request))
     for name in key.models[1:]:
         studio.allowed(name, request)

@@ -185,6 +185,11 @@ class RunTab:
 
     def stream(self, visitor: gr.Request, key: Key) -> Iterator[dict]:
         """Run what a key names on the stage: frames first, files when they are ready."""
+        try:
+            self.fitting(key)
+        except InvalidInput as error:
+            yield from self.refusals(visitor, error)
+            return
         ticket = self.arm(visitor)
         ticket.key = key
         values = iter([]) if ticket.superseded else self.values(ticket, key)

@@ -219,7 +219,10 @@ class IntoAnother(TileTool):
 
     place, names = "into", ("into", "turn", "into-stop")
     title, words = "Into another", "Turn into this"
-    idle = "The picture that you kept, this one, and what lies between their noises."
+    idle = (
+        "From a picture that you keep to the one on the sheet, through what lies between their "
+        f"noises. Until you keep one, it begins with a {OTHER}."
+    )
     label = "From the picture kept to the one on the sheet"
     looks = {"columns": SHOWN}
 

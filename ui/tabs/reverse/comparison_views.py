@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from ddpm_core import SAMPLERS, Request
+from ddpm_core import SAMPLERS, InvalidInput, Request
 from lab.process.race import FEW_STEPS
 from lab.process.race import LANE_PANES as PANES
 from lab.process.report_errors import REPORT_CODE
@@ -216,6 +216,29 @@ class Comparison(RunTab):
             self.controls.parts["guidance_scale"]: shown,
         }
 
+    def error_chosen(self, *values) -> dict:
+        """Updates for an error that was chosen: what it is, and a model and sampler that it acts on
+        where it could not act with those that stand there."""
+        updates = self.explained(self.controls.named(values)["error"])
+        try:
+            key = self.read(values)
+        except InvalidInput:
+            return updates  # the run will say what is wrong
+        usual = self.view.default  # every error acts on it
+        instead = replace(
+            key, model=usual.model, request=replace(key.request, sampler=usual.request.sampler)
+        )
+        if not self._fits(key) and self._fits(instead):
+            updates |= {self.model: usual.model, self.controls.shown: usual.model}
+            updates |= {self.controls.parts["sampler"]: usual.request.sampler}
+        return updates
+
+    def _fits(self, key: RaceKey) -> bool:
+        try:
+            return bool(self.fitting(key))
+        except InvalidInput:
+            return False
+
     def values(self, ticket, key: RaceKey):
         def value(progress):
             return races.value(progress, race_links.query(progress.key))
@@ -301,6 +324,7 @@ def _wire(comparison: Comparison) -> None:
     if followed:
         run_controls.follow_model(comparison.studio, controls).then(**comparison.running_new)
     if comparison.note:
-        shown = [comparison.note, parts["guidance_scale"]]
-        changed = parts["error"].input(comparison.explained, parts["error"], shown, **LATEST)
+        shown = [comparison.note, controls.shown]
+        shown += [parts[name] for name in ("guidance_scale", "model", "sampler")]
+        changed = parts["error"].input(comparison.error_chosen, controls.inputs, shown, **LATEST)
         changed.then(**running)
