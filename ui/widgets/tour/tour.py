@@ -90,8 +90,8 @@ STEPS = (
         "guidance",
         "A judge reads them",
         "The judge is a network that recognises pictures, here digits, and takes no part in "
-        "drawing. The sentence says what it sees in the guess x̂0 at this step, long before the "
-        "noise is gone.",
+        "drawing. Once a run is finished, the sentence says what the judge sees in the guess x̂0 at "
+        "each step, long before the noise is gone.",
         ("#guidance-stage .player-sentence",),
         at=0.6,
     ),
