@@ -197,7 +197,7 @@ def save(
     Raises:
         InvalidInput: for another network, and for parts that do not go together.
     """
-    if not isinstance(unet, UNet):
+    if type(unet) is not UNet:
         raise InvalidInput(
             f"a {type(unet).__name__} cannot be rebuilt from a config: only a UNet of ddpm_core "
             "can be saved; any network can be sampled as a denoiser, see docs/library.md"

@@ -12,6 +12,9 @@ from .model import Config, Model
 
 # What a run and the checkpoint of the same model that it begins with must agree in.
 SAME = ("dataset", "model", "schedule", "prediction_type", "classes")
+# What makes weights mean something else, and what of a network does not.
+MEANING = ("schedule", "prediction_type")
+FREE = ("image_size", "in_channels", "out_channels", "num_classes", "null_class", "dropout")
 
 
 def go_on(network: nn.Module, config: Config, images_mark: Sequence, model: Model) -> None:
@@ -39,8 +42,17 @@ def adapt(network: nn.Module, config: Config, model: Model) -> None:
     network without classes.
 
     Raises:
-        InvalidInput: if the model has another network.
+        InvalidInput: if the model has another network, or if that means something else.
     """
+    recipe, own = config.complete(), model.config.complete()
+    differing = [name for name in MEANING if getattr(recipe, name) != getattr(own, name)]
+    if {k: v for k, v in recipe.model.items() if k not in FREE} != {
+        k: v for k, v in own.model.items() if k not in FREE
+    }:
+        differing.append("network")
+    if differing:
+        words = " and ".join(name.replace("_", " ") for name in differing)
+        raise InvalidInput(f"{model.name} has another {words} than this run: see Recipe.like")
     ours, theirs = network.in_channels, model.unet.in_channels
     if ours != theirs:
         raise InvalidInput(f"{model.name} makes pictures of {theirs} channels, not of {ours}")

@@ -83,6 +83,8 @@ class Run:
         steps = min(self.request.steps, last + 1)
         self.timesteps = spaced_timesteps(model.schedule, steps, self.request.spacing, last)
         self._x0 = None if x0 is None else check_images(x0, (len(self.labels), *model.shape))
+        if x0 is not None and x0.abs().max() > 1.5:  # what was not clipped goes a little too far
+            raise InvalidInput("x0 must be images in [-1, 1], not from 0 to 255")
         self._known = known
         if known is not None:
             self._check_known(known, t)
@@ -108,6 +110,9 @@ class Run:
     @property
     def start(self) -> Tensor:
         noise = self.noise(self.model.schedule.num_timesteps).to(self.model.device)
+        power = self.schedule.power(self.schedule.num_timesteps - 1)
+        if abs(power - 1) > 0.01:  # a straight schedule ends within a thousandth of 1
+            noise = noise * power**0.5
         if self._x0 is None or self._known is not None:
             return noise
         return q_sample(self.schedule, self._x0.to(noise), self.timesteps[0], noise)

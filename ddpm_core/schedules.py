@@ -39,6 +39,7 @@ class Schedule:
         self.signals, self.sigmas = np.array(signals, np.float64), np.array(sigmas, np.float64)
         if self.signals.shape != self.sigmas.shape or self.signals.ndim != 1 or not len(signals):
             raise InvalidInput("signals and sigmas must be lists of numbers, as many of each")
+        self.signals.setflags(write=False), self.sigmas.setflags(write=False)
         both = np.stack([self.signals, self.sigmas])
         if not (np.isfinite(both) & (both > 0)).all():
             raise InvalidInput("every signal and every sigma must be a number above 0")
@@ -121,17 +122,18 @@ class NoiseSchedule(Schedule):
         try:
             if kind == "custom":
                 made = cls(**options)
-                if made.num_timesteps != num_timesteps:
-                    raise InvalidInput(f"{made.num_timesteps} betas for {num_timesteps} timesteps")
-                return made
-            check_choice("schedule", kind, SCHEDULES)
-            # The entry's options stand in the config too: another default changes no saved model.
-            options = {**SCHEDULES[kind].options, **options}
-            made = SCHEDULES[kind].make(num_timesteps, **options)
+            else:
+                check_choice("schedule", kind, SCHEDULES)
+                # The entry's options stand in the config: another default changes no saved model.
+                options = {**SCHEDULES[kind].options, **options}
+                made = SCHEDULES[kind].make(num_timesteps, **options)
         except (TypeError, OverflowError) as error:
             raise InvalidInput(f"schedule {kind!r}: {error}") from None
         made = made if isinstance(made, Schedule) else cls(made)
-        made.kind, made.config = kind, {"kind": kind, "num_timesteps": num_timesteps, **options}
+        if made.num_timesteps != num_timesteps:
+            raise InvalidInput(f"{made.num_timesteps} betas for {num_timesteps} timesteps")
+        if kind != "custom":
+            made.kind, made.config = kind, {"kind": kind, "num_timesteps": num_timesteps, **options}
         return made
 
     @cached_property

@@ -135,12 +135,20 @@ def load_model(a: argparse.Namespace):
 
 def beside(a: argparse.Namespace, base: Request) -> list[Request]:
     """The requests that ``--beside`` adds to the first."""
-    requests, known = [], [f.name for f in dataclasses.fields(Request)]
+    requests, named, known = [], set(), [f.name for f in dataclasses.fields(Request)]
     for words in getattr(a, "beside", ()):
         texts = dict(word.partition("=")[::2] for word in words)
         for name in texts:
             check_choice("field in --beside", name, known)
+        if len(texts) < len(words):
+            raise InvalidInput("a row --beside says something twice")
         requests.append(base.with_texts(texts))
+        named |= {name for name, text in texts.items() if text}
+    idle = unused([base, *requests])
+    if all(request.guidance == "none" for request in (base, *requests)):
+        idle |= {"guidance_scale"}
+    for name in sorted(named & idle):
+        raise InvalidInput(f"{name} in --beside changes nothing here")
     return requests
 
 

@@ -117,6 +117,8 @@ def run(a) -> None:
         request, columns = sampling.scale_sheet(request, a.scales, classes), len(a.scales)
     elif a.beside:
         request, columns = [request, *options.beside(a, base)], request.n
+        if any(row.n != columns for row in request):
+            raise InvalidInput("a row --beside has as many images as the first: leave out its n")
     a.out.parent.mkdir(parents=True, exist_ok=True)
     batches = 1 if columns or ending in FILMS else -(-a.n // a.batch)
     with tqdm(total=batches * a.steps, unit="step", leave=False) as bar:

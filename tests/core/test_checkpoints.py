@@ -91,6 +91,8 @@ def test_what_could_not_be_loaded_again_is_not_saved(tmp_path):
     folder, other = tmp_path / "mine", Schedule([0.9, 0.5], [1.0, 2.0])
     with pytest.raises(InvalidInput, match="a Linear cannot be rebuilt"):
         save(folder, torch.nn.Linear(2, 2), schedule, "epsilon")
+    with pytest.raises(InvalidInput, match="a Mine cannot be rebuilt"):
+        save(folder, type("Mine", (UNet,), {})(**unet.config), schedule, "epsilon")
     with pytest.raises(InvalidInput, match="0 classes but 1 names"):
         save(folder, unet, schedule, "epsilon", classes=["dog"])
     with pytest.raises(InvalidInput, match="only a schedule of betas"):

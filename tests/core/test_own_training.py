@@ -275,8 +275,10 @@ def test_a_run_keeps_to_the_weights_and_the_optimizer_that_it_began_with(pixels,
 def test_another_network_is_not_fine_tuned(pixels, tmp_path):
     trainer(tmp_path / "first", images=pixels).run()
     wider = replace(SHORT, model=NETWORK | {"channels": [8, 8]})
-    with pytest.raises(InvalidInput, match="first has another network.*size mismatch"):
-        trainer(tmp_path / "second", wider, images=pixels, finetune=load(tmp_path / "first"))
+    other = replace(SHORT, schedule={"kind": "cosine"}, prediction_type="v_prediction")
+    for recipe, what in ((wider, "network"), (other, "schedule and prediction type")):
+        with pytest.raises(InvalidInput, match=f"first has another {what} than this run"):
+            trainer(tmp_path / "second", recipe, images=pixels, finetune=load(tmp_path / "first"))
     with pytest.raises(InvalidInput, match="first makes pictures of 3 channels, not of 1"):
         trainer(tmp_path / "second", images=pixels[:, :1], finetune=load(tmp_path / "first"))
 

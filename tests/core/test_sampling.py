@@ -13,6 +13,7 @@ from ddpm_core.errors import InvalidInput
 from ddpm_core.request import Request
 from ddpm_core.samplers import ddim
 from ddpm_core.sampling import Run, film, sample
+from ddpm_core.schedules import Schedule
 
 ask = partial(Request, n=8, steps=6, dtype="float32")
 SETTINGS = [
@@ -103,6 +104,8 @@ def test_what_is_known_is_true_or_false_and_a_batch_has_images(model):
         Run(model, Request(n=1), x0=torch.zeros(shape), known=torch.ones(2, 3) > 0)
     with pytest.raises(InvalidInput, match="known must be a bool"):
         Run(model, Request(n=1), x0=torch.zeros(shape), known=torch.ones(shape))
+    with pytest.raises(InvalidInput, match="not from 0 to 255"):
+        Run(model, Request(n=1), x0=torch.full(shape, 255.0), t=3)
     with pytest.raises(InvalidInput, match="batch must be between 1"):
         sample(model, Request(n=1), batch=0)
 
@@ -148,3 +151,10 @@ def test_a_way_begins_and_ends_with_the_images_of_both_seeds(model, sampler, gui
     one = sample(model, ask(n=1, seed=1, toward=2, along=0.5, label=3, mix=6, **args))
     assert np.abs(way[3].astype(int) - one[0]).max() <= 1
     assert len(np.unique(way.reshape(7, -1), axis=0)) == 7
+
+
+def test_a_run_begins_with_as_much_noise_as_its_schedule_ends_with(model, monkeypatch):
+    request = Request(n=64, label="all")
+    usual = Run(model, request).start
+    monkeypatch.setattr(model, "schedule", Schedule(np.ones(50), np.geomspace(0.01, 50, 50)))
+    assert Run(model, request).start.std() == pytest.approx(50 * usual.std().item(), rel=1e-3)

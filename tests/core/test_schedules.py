@@ -8,7 +8,14 @@ import pytest
 from diffusers import DDPMScheduler
 
 from ddpm_core.errors import InvalidInput
-from ddpm_core.schedules import SCHEDULES, SPACINGS, NoiseSchedule, Schedule, spaced_timesteps
+from ddpm_core.schedules import (
+    SCHEDULES,
+    SPACINGS,
+    NoiseSchedule,
+    Schedule,
+    ScheduleKind,
+    spaced_timesteps,
+)
 
 REFERENCE_NAME = {
     "linear": "linear",
@@ -118,3 +125,10 @@ def test_spacings_are_even_in_what_they_are_named_after():
 def test_a_walk_of_more_steps_than_there_are_is_refused():
     with pytest.raises(InvalidInput, match="steps must be between 1 and 11, not 12"):
         spaced_timesteps(NoiseSchedule.make(), 12, start=10)
+
+
+def test_an_entry_with_a_timestep_too_many_is_refused(monkeypatch):
+    entry = ScheduleKind(lambda timesteps: np.linspace(1e-4, 0.02, timesteps + 1))
+    monkeypatch.setitem(SCHEDULES, "longer", entry)
+    with pytest.raises(InvalidInput, match="101 betas for 100 timesteps"):
+        NoiseSchedule.make("longer", 100)

@@ -226,8 +226,8 @@ class Plot(ScaleTool):
             )
             gr.Markdown(
                 "Where the distance of digits grows again at the largest scales, their strokes "
-                "have grown thicker: that is no variety. Fifty digits tell a distance to ± 0.2; those "
-                "of the Results tab are of a thousand.",
+                "have grown thicker: that is no variety. Fifty digits tell a distance to ± 0.2; "
+                "those of the Results tab are of a thousand.",
                 elem_classes="caption",
             )
             with gr.Row(elem_classes="actions"):
