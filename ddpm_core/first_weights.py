@@ -12,9 +12,8 @@ from .model import Config, Model
 
 # What a run and the checkpoint of the same model that it begins with must agree in.
 SAME = ("dataset", "model", "schedule", "prediction_type", "classes")
-# What makes weights mean something else, and what of a network does not.
-MEANING = ("schedule", "prediction_type")
-FREE = ("image_size", "in_channels", "out_channels", "num_classes", "null_class", "dropout")
+# What of a network may differ from that of the model that is fine-tuned.
+FREE = ("image_size", "in_channels", "num_classes", "null_class", "dropout")
 
 
 def go_on(network: nn.Module, config: Config, images_mark: Sequence, model: Model) -> None:
@@ -44,14 +43,10 @@ def adapt(network: nn.Module, config: Config, model: Model) -> None:
     Raises:
         InvalidInput: if the model has another network, or if that means something else.
     """
-    recipe, own = config.complete(), model.config.complete()
-    differing = [name for name in MEANING if getattr(recipe, name) != getattr(own, name)]
-    if {k: v for k, v in recipe.model.items() if k not in FREE} != {
-        k: v for k, v in own.model.items() if k not in FREE
-    }:
-        differing.append("network")
+    ours, theirs = (_meaning(each.complete()) for each in (config, model.config))
+    differing = [name for name, value in ours.items() if value != theirs[name]]
     if differing:
-        words = " and ".join(name.replace("_", " ") for name in differing)
+        words = " and ".join(differing)
         raise InvalidInput(f"{model.name} has another {words} than this run: see Recipe.like")
     ours, theirs = network.in_channels, model.unet.in_channels
     if ours != theirs:
@@ -67,8 +62,14 @@ def adapt(network: nn.Module, config: Config, model: Model) -> None:
         weights[key] = torch.stack([known.get(name, nothing) for name in names])
     else:
         weights["time_mlp.2.bias"] = bias + nothing
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        what = " ".join(f"{error}".split()[:40])
-        raise InvalidInput(f"{model.name} has another network than this run: {what}") from None
+    network.load_state_dict(weights)
+
+
+def _meaning(config: Config) -> dict:
+    """What the same weights must have the same of to mean the same, by its name in words."""
+    network = {name: value for name, value in config.model.items() if name not in FREE}
+    return {
+        "network": network,
+        "schedule": config.schedule,
+        "prediction type": config.prediction_type,
+    }

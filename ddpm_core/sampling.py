@@ -111,7 +111,7 @@ class Run:
     def start(self) -> Tensor:
         noise = self.noise(self.model.schedule.num_timesteps).to(self.model.device)
         power = self.schedule.power(self.schedule.num_timesteps - 1)
-        if abs(power - 1) > 0.01:  # a straight schedule ends within a thousandth of 1
+        if abs(power - 1) > 0.01:  # that of the straight schedule is within a thousandth
             noise = noise * power**0.5
         if self._x0 is None or self._known is not None:
             return noise

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import gradio as gr
@@ -217,20 +219,18 @@ class Comparison(RunTab):
         }
 
     def error_chosen(self, *values) -> dict:
-        """Updates for an error that was chosen: what it is, and a model and sampler that it acts on
-        where it could not act with those that stand there."""
-        updates = self.explained(self.controls.named(values)["error"])
-        try:
-            key = self.read(values)
-        except InvalidInput:
-            return updates  # the run will say what is wrong
-        usual = self.view.default  # every error acts on it
-        instead = replace(
-            key, model=usual.model, request=replace(key.request, sampler=usual.request.sampler)
-        )
-        if not self._fits(key) and self._fits(instead):
-            updates |= {self.model: usual.model, self.controls.shown: usual.model}
-            updates |= {self.controls.parts["sampler"]: usual.request.sampler}
+        """Updates for an error that was chosen: what it is; and another sampler or model, if it
+        could not act with those that stand there."""
+        parts = self.controls.parts
+        updates = self.explained(dict(zip(parts, values, strict=True))["error"])
+        with suppress(InvalidInput):  # the run will say what is wrong
+            key, usual = self.read(values), self.view.default  # every error acts on the usual ones
+            samplers = (key.request.sampler, usual.request.sampler)
+            for model, sampler in product((key.model, usual.model), samplers):
+                request = replace(key.request, sampler=sampler)
+                if self._fits(replace(key, model=model, request=request)):
+                    chosen = {self.model: model, self.controls.shown: model}
+                    return updates | chosen | {parts["sampler"]: sampler}
         return updates
 
     def _fits(self, key: RaceKey) -> bool:
