@@ -89,6 +89,11 @@ def any_of(flag: bool) -> bool:
     return bool(total)
 
 
+def wait() -> None:
+    """Go on once all processes have come here."""
+    any_of(False)
+
+
 def of_the_first(value):
     """The ``value`` of the first process, for which the others wait."""
     values = [value]

@@ -244,6 +244,7 @@ class Loop(ABC):
                     self._look()
             if self.leads:
                 self._save()
+            processes.wait()  # once one has ended, torchrun kills the others, saving or not
 
     def averaged(self) -> Model | Classifier:
         """What is trained, with its averaged weights, as exactly as they are kept."""

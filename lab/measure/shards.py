@@ -83,7 +83,7 @@ class Shards:
         """Put this process's part of the images on disk, and wait until all have put theirs."""
         for start in self._starts()[processes.rank() :: processes.count()]:
             yield from self._shard_images(start)
-        processes.any_of(False)
+        processes.wait()
 
     def _starts(self) -> range:
         first = self.request.first

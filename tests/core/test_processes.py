@@ -100,7 +100,8 @@ def test_two_processes_train_as_one_does_and_resume_exactly(mnist_root, tmp_path
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_path, times):
-    """Once, or twice in a moment, as by a Ctrl-C that ``torchrun`` hands on."""
+    """Once, or twice in a moment, as by a Ctrl-C that ``torchrun`` hands on. None ends before the
+    first has saved: ``torchrun`` kills the others when one ends."""
     processes = start_processes(command(mnist_root, tmp_path, "--epochs", 1000), 2, tmp_path)
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "state.pt").exists() and time.monotonic() < deadline:
@@ -109,9 +110,10 @@ def test_when_one_is_interrupted_all_stop_after_the_same_step(mnist_root, tmp_pa
     for _ in range(times):
         os.kill(processes[1].pid, signal.SIGINT)
         time.sleep(0.005)
-    assert exit_codes(processes) == [130, 130]
+    processes[1].join(150)
     steps = state_of(tmp_path / "run")["step"]
-    assert checkpoints.load(tmp_path / "run" / "checkpoint").training["steps"] == steps
+    assert checkpoints.load(tmp_path / "run" / "checkpoint").training["steps"] == steps > 0
+    assert exit_codes(processes) == [130, 130]
 
 
 def test_an_error_names_the_process_that_met_it(mnist_root, tmp_path):
